@@ -233,6 +233,31 @@ def test_a_patients_own_trachea_is_fitted_where_the_scan_shows_it(small_necks: T
         fit_organ(organ, mask, place)
 
 
+def test_an_organ_unlike_those_of_the_training_cases_is_drawn_again(
+    small_necks: TrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trachea, thyroid = small_necks.organs[TRACHEA], reconstruct(small_necks, 3)
+    ordinary = trachea.codes[3].astype(float)
+    thin = ordinary.copy()
+    # The first number of the code is the cross-section, in SDs.
+    thin[0] = trachea.codes[:, 0].min() - 0.5
+    draw = JointPrior.draw
+
+    def drawn_with(*tracheas: np.ndarray) -> float:
+        codes = iter(tracheas)
+        monkeypatch.setattr(
+            JointPrior,
+            "draw",
+            lambda self, organ, *others: next(codes) if organ == TRACHEA else draw(self, organ, *others),
+        )
+        found = OrganMaker(small_necks).draw(thyroid.code, thyroid.surface, seed=0, index=0)
+        return found[TRACHEA].organ.code[0]
+
+    assert drawn_with(thin, thin, ordinary) == pytest.approx(ordinary[0], abs=0.2)
+    # If none is like them, one is written all the same.
+    assert drawn_with(*[thin] * 5) == pytest.approx(thin[0], abs=0.2)
+
+
 def test_organs_are_drawn_given_a_patients_own_and_keep_clear_of_them(small_necks: TrainedModel) -> None:
     place = Placement.at(np.array([12.0, -7.0, 100.0]))
     matrix = np.eye(4)

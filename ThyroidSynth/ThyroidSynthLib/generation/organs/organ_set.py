@@ -19,7 +19,7 @@ from ThyroidSynthLib.geometry.voxelisation import voxelise
 from ThyroidSynthLib.imaging.label_maps import LabelMap
 from ThyroidSynthLib.imaging.labels import THYROID
 from ThyroidSynthLib.model.joint.joint_prior import THYROID_CODE, JointPrior
-from ThyroidSynthLib.model.trained_model import TrainedModel
+from ThyroidSynthLib.model.trained_model import OrganModel, TrainedModel
 
 from .clearance import cleared, points_of
 from .organ import Organ, measured, organ_of_code
@@ -28,6 +28,8 @@ from .own_organs import OwnOrgan
 T = TypeVar("T")
 
 _ATTEMPTS = 5
+# SDs by which a cross-section may lie beyond those of the training cases before it is drawn again.
+_BEYOND_SD = 0.25
 # Random numbers of the organs of a thyroid do not depend on those of the thyroid.
 _STREAM = 4
 
@@ -134,17 +136,29 @@ class OrganMaker:
         }
 
     def _drawn(self, name: str, codes: Mapping[str, np.ndarray], points: np.ndarray, rng: np.random.Generator) -> Organ:
-        organ = self._model.organs[name]
+        organ, found = self._model.organs[name], None
         for _ in range(_ATTEMPTS):
             code = self._joint.draw(name, codes, rng)
             # Where there is no room for the organ, what keeps clear may be nothing; then it is cut.
             for each in (cleared(organ, code, points), code):
                 with suppress(SynthesisError):
-                    return organ_of_code(organ, each)
+                    found = organ_of_code(organ, each)
+                    break
+            if found is not None and _is_as_wide_as_in_training(organ, code):
+                break
+        if found is not None:
+            return found
         raise SynthesisError(
             f"None of {_ATTEMPTS} draws of the organ '{name}' has a surface. Train the model for longer, or prepare "
             "its cohort with more cases that have this organ."
         )
+
+
+def _is_as_wide_as_in_training(organ: OrganModel, code: np.ndarray) -> bool:
+    """Check the cross-section in a code: a normal distribution has tails with vessels that are all but closed."""
+    column = organ.feature_names.index("cross_section_mm2")
+    learned = organ.codes[:, column]
+    return bool(learned.min() - _BEYOND_SD <= code[column] <= learned.max() + _BEYOND_SD)
 
 
 def whole_label_map(structures: Mapping[str, Surface | Volume], grid: Grid) -> LabelMap:

@@ -83,6 +83,7 @@ def test_organs_come_and_go_with_the_check_box(necks):
     assert not organs_of(necks)
     necks.click("neighboursCheckBox")
     assert list(organs_of(necks)) == [ARTERY]
+    assert necks.statusLabel.text == "The neighbouring organs were drawn."
     removed = remove_thyroid(necks.parameters.result)
     node = restore_thyroid(necks.app.scene, removed)
     assert list(organ_segments(node)) == [ARTERY]

@@ -74,13 +74,20 @@ class NeighbourControls:
             return
         if not checked:
             show_organs(node, {})
+            self._session.showStatus(_("The neighbouring organs were removed."))
             return
         with self._session.work(_("Drawing the neighbouring organs")) as work:
             self._session.model()
             work.check()
             surface = surface_of_segment(node, SEGMENT_ID)
             local = surface.moved(record.placement.to_trachea(surface.vertices))
-            self.show(record, self._generator.organs(record, local))
+            organs = self._generator.organs(record, local)
+            self.show(record, organs)
+            self._session.showStatus(
+                _("The neighbouring organs were drawn.")
+                if organs
+                else _("No organ was drawn: the patient has them all, or the thyroid is of another model.")
+            )
 
 
 def organs_around(node, placement: Placement) -> dict[str, Surface]:
