@@ -16,11 +16,11 @@ from scipy import ndimage
 
 from ThyroidSynthLib.dataset.cohort import Cohort
 from ThyroidSynthLib.evaluation.metrics.surface_distances import compare_surfaces
+from ThyroidSynthLib.generation.cohort.thyroid_maker import generate_to_target
 from ThyroidSynthLib.generation.edit.editing import fit_patient
 from ThyroidSynthLib.generation.fit.fitting import fit_mask
-from ThyroidSynthLib.generation.steer.direct_sampling import generate
 from ThyroidSynthLib.generation.steer.steering import steer_to_target
-from ThyroidSynthLib.geometry.features import measure_features
+from ThyroidSynthLib.geometry.features import measure_features, smaller_side
 from ThyroidSynthLib.geometry.isosurface import surface_from_mask
 from ThyroidSynthLib.geometry.surface import Surface
 from ThyroidSynthLib.geometry.targets import Targets
@@ -82,12 +82,11 @@ def print_hemithyroids(model: TrainedModel, count: int) -> None:
     """Generate thyroids with the target symmetry 0."""
     print("\n| symmetry 0 | met | mL | components | share of the smaller side |\n|---|---|---|---|---|")
     targets = Targets(symmetry=0.0)
-    for number, drawn in enumerate(generate(model, targets=targets, count=count, seed=0)):
-        result = steer_to_target(model, drawn.thyroid, targets)
-        thyroid = result.thyroid
-        right = share_on_the_right(thyroid.surface)
-        shape = f"{thyroid.measured.volume_ml:.1f} | {thyroid.validity.components} | {min(right, 1 - right):.3f}"
-        print(f"| {number} | {'yes' if result.met else f'no, {thyroid.measured.symmetry:.3f}'} | {shape} |")
+    for number, made in enumerate(generate_to_target(model, [targets] * count, seed=0)):
+        thyroid = made.thyroid
+        other_side = smaller_side(thyroid.surface)
+        shape = f"{thyroid.measured.volume_ml:.1f} | {thyroid.validity.components} | {other_side:.3f}"
+        print(f"| {number} | {'yes' if made.met else f'no, {thyroid.measured.symmetry:.3f}'} | {shape} |")
 
 
 def print_edits(model: TrainedModel, name: str, glands: list[Surface], area_mm2: float) -> None:

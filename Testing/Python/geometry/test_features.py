@@ -7,7 +7,13 @@ import pytest
 
 from support.analytic_shapes import box, ellipsoid, inside_out, shifted, together, winding_inside
 from support.tiny_cohort import two_lobes
-from ThyroidSynthLib.geometry.features import FEATURE_NAMES, measure_features, midsagittal_area, midsagittal_outline
+from ThyroidSynthLib.geometry.features import (
+    FEATURE_NAMES,
+    measure_features,
+    midsagittal_area,
+    midsagittal_outline,
+    smaller_side,
+)
 from ThyroidSynthLib.geometry.surface import Surface
 
 
@@ -41,6 +47,13 @@ def test_a_sphere_off_the_midline_overlaps_its_mirror_image_in_a_lens(offset: fl
     lens = 2 * np.pi * cap**2 * (30.0 - cap) / 3
     assert features.symmetry == pytest.approx(lens / (8 / 3 * np.pi * 1000 - lens), abs=2e-3)
     assert features.isthmus_area_mm2 == pytest.approx(np.pi * (100 - offset**2), rel=5e-3)
+
+
+@pytest.mark.parametrize("offset", [-12.0, -9.0, -4.0, 0.0, 4.0, 9.0, 12.0])
+def test_the_smaller_side_of_a_sphere_is_a_cap(offset: float) -> None:
+    cap = max(10.0 - abs(offset), 0.0)
+
+    assert smaller_side(ellipsoid(centre=(offset, 3.0, 7.0))) == pytest.approx(cap**2 * (30 - cap) / 4000, abs=2e-3)
 
 
 def test_two_separate_spheres_have_no_isthmus_and_overlap_by_the_smaller_one() -> None:

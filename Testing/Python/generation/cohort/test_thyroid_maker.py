@@ -9,7 +9,10 @@ from ThyroidSynthLib.common.errors import SynthesisError
 from ThyroidSynthLib.generation.cohort import thyroid_maker
 from ThyroidSynthLib.generation.cohort.thyroid_maker import MAX_STARTS, ThyroidMaker, generate_to_target
 from ThyroidSynthLib.generation.steer.direct_sampling import MAX_ATTEMPTS
+from ThyroidSynthLib.geometry.features import smaller_side
 from ThyroidSynthLib.geometry.targets import NO_TARGETS, Targets
+from ThyroidSynthLib.model.shipped import model_path
+from ThyroidSynthLib.model.trained_model import TrainedModel
 
 
 def a_maker(model):
@@ -39,6 +42,20 @@ def test_each_thyroid_meets_its_targets(small_model):
         assert each.thyroid.measured.volume_ml == pytest.approx(targets.volume_ml, rel=0.02)
         assert (each.targets, each.met) == (targets, True)
     assert fractions == [0.0, 0.5, 1.0]
+
+
+def test_a_symmetry_of_0_gives_one_lobe():
+    """The first draws of two of these thyroids give two lobes at different heights, with a symmetry of 0 as well."""
+    model, targets = TrainedModel.load(model_path("example")), Targets(symmetry=0.0)
+
+    found = list(generate_to_target(model, [targets] * 3, seed=0, resolution=40))
+
+    assert all(each.met for each in found)
+    assert max(each.attempts for each in found) > 1
+    assert max(smaller_side(each.thyroid.surface) for each in found) <= 0.02
+    # With an isthmus there are two lobes.
+    both = next(generate_to_target(model, [Targets(symmetry=0.0, isthmus_area_mm2=30.0)], seed=0))
+    assert both.attempts <= MAX_STARTS
 
 
 def test_the_next_draw_is_steered_where_the_first_does_not_meet_the_targets(small_model, monkeypatch):

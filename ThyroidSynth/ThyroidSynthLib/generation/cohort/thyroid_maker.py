@@ -19,6 +19,7 @@ from ThyroidSynthLib.generation.steer.direct_sampling import MAX_ATTEMPTS, draws
 from ThyroidSynthLib.generation.steer.natural_contact import natural_contact, prior_in_contact
 from ThyroidSynthLib.generation.steer.steering import SteeringResult, steer_to_target
 from ThyroidSynthLib.generation.thyroid import GeneratedThyroid
+from ThyroidSynthLib.geometry.features import smaller_side
 from ThyroidSynthLib.geometry.targets import NO_TARGETS, Targets
 from ThyroidSynthLib.model.code_space import CodeSpace
 from ThyroidSynthLib.model.prior import CodePrior
@@ -26,6 +27,9 @@ from ThyroidSynthLib.model.trained_model import TrainedModel
 
 MAX_STARTS = 4
 """Draws from which targets are steered to before they count as out of reach."""
+_ALONE_STARTS = 8
+# Largest share of the volume of a thyroid with one lobe on the other side of the midline.
+_ALONE_SHARE = 0.02
 
 
 @dataclass(frozen=True)
@@ -66,13 +70,17 @@ class ThyroidMaker:
         Where a steered draw does not meet the targets, the next draw of the same stream is steered, up to
         `MAX_STARTS` in all; the nearest is returned. `attempts` counts all draws. Without targets a draw is
         steered to the features that the network was given. `SynthesisError` if no draw gave a valid surface.
+
+        A symmetry of 0 asks for one lobe. Two lobes at different heights meet it as well, so up to 8 draws are steered
+        until one has at most 2 % of its volume on the other side; the one with the least is returned.
         """
         if not self.to_target and self.contact is None:
             return generate_one(self.model, self.prior, self.seed, index, targets, self.resolution)
         shapes = ModelShapes(self.model, self.space)
         best: tuple[SteeringResult, GeneratedThyroid] | None = None
-        attempts, nothing_left = 0, None
-        for start in islice(self._starts(index, targets), MAX_STARTS):
+        least, attempts, nothing_left = (np.inf, np.inf), 0, None
+        alone = self.to_target and targets.symmetry == 0 and not targets.isthmus_area_mm2
+        for start in islice(self._starts(index, targets), _ALONE_STARTS if alone else MAX_STARTS):
             drawn = Targets.of(start.thyroid.measured.as_dict())
             goal = (targets or start.targets) if self.to_target else drawn
             contact = self._contact_of(start, goal)
@@ -108,9 +116,12 @@ class ThyroidMaker:
                 except SynthesisError as error:
                     nothing_left = error
                     continue
-            if best is None or result.misfit < best[0].misfit:
-                best = result, start
-            if result.met:
+            other_side = max(smaller_side(result.thyroid.surface), _ALONE_SHARE) if alone else 0.0
+            # What meets the targets comes first, whatever its misfit.
+            fault = (0.0 if alone and result.met else result.misfit, other_side)
+            if best is None or fault < least:
+                best, least = (result, start), fault
+            if result.met and other_side <= _ALONE_SHARE:
                 break
         if best is None and nothing_left is not None:
             raise nothing_left
