@@ -114,7 +114,7 @@ def test_where_no_case_is_found_a_command_names_only_options_that_it_has(command
     error = capsys.readouterr().err
     assert "nothing holds no cases (empty folder: .). Expected" in error
     assert set(re.findall(r"--[a-z-]+", error.split("holds no cases")[1])) == named
-    assert ("thyroidsynth prepare has options" in error) == (not named)
+    assert ("use thyroidsynth prepare" in error) == (not named)
 
 
 def test_a_mesh_or_a_single_mask_as_a_case_is_refused_with_the_options_for_it(dataset, tmp_path, monkeypatch, capsys):
@@ -123,7 +123,7 @@ def test_a_mesh_or_a_single_mask_as_a_case_is_refused_with_the_options_for_it(da
     (tmp_path / "gland.ply").write_text("ply\n")
     for command, name, end in (
         ("fit", "gland.ply", "Choose a segmentation. For meshes state the centre of the trachea (--trachea-centre)."),
-        ("edit", "gland.ply", "Choose a segmentation. thyroidsynth prepare has options for input of other kinds."),
+        ("edit", "gland.ply", "Choose a segmentation. For input of other kinds use thyroidsynth prepare."),
         ("edit", "thyroid_gland.nii.gz", "both masks. For masks with other names use --thyroid and --trachea."),
     ):
         assert main([command, "example", name, "--out", "out"]) == 1

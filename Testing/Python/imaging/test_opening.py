@@ -181,7 +181,7 @@ def test_a_file_that_is_chosen_for_a_structure_may_be_of_any_kind(tmp_path, name
 
 def test_a_segmentation_without_the_structure_it_was_chosen_for_is_refused(tmp_path):
     path = write_seg(tmp_path / "x.dcm", {"trachea": WINDPIPE}, ct_series(SHAPE, RAS))
-    with pytest.raises(InputError, match=r"x\.dcm has no thyroid among its 1 segments \(trachea\)"):
+    with pytest.raises(InputError, match=r"x\.dcm has no thyroid among its 1 segment \(trachea\)"):
         read_structure(path, THYROID)
     unnamed = label_map(tmp_path / "seg.nii.gz")
     with pytest.raises(InputError, match=r"seg\.nii\.gz has more than one label.*--labels"):
@@ -239,7 +239,7 @@ def test_the_only_segment_of_a_file_that_is_chosen_for_a_structure_needs_no_name
     assert notes[-1] == "its only segment, Segment_1, was taken as the thyroid_gland"
     for name, code in (("liver", LIVER_CODE), ("Thyroid nodule", LIVER_CODE), ("esophagus", LIVER_CODE)):
         other = write_seg(tmp_path / f"{name}.dcm", {name: GLAND}, images, codes_of={name: code})
-        with pytest.raises(InputError, match="has no thyroid among its 1 segments"):
+        with pytest.raises(InputError, match="has no thyroid among its 1 segment"):
             read_structure(other, THYROID)
 
 

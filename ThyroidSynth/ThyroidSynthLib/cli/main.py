@@ -138,7 +138,7 @@ def _ways_out(error: Exception, options: argparse.Namespace) -> list[str]:
         return []
     ways = [_WAYS[way] for way in error.ways]
     taken = [sentence for option, sentence in ways if hasattr(options, option)]
-    return taken or ["thyroidsynth prepare has options for input of other kinds."]
+    return taken or ["For input of other kinds use thyroidsynth prepare."]
 
 
 def _as_json(document: dict[str, Any]) -> str:
