@@ -53,15 +53,7 @@ def main() -> None:
 
 def is_two_lobed(gland: Surface) -> bool:
     """Return whether a gland has two separate lobes, neither of them smaller than a tenth of it."""
-    right = share_on_the_right(gland)
-    return measure_features(gland).isthmus_area_mm2 == 0 and 0.1 < right < 0.9
-
-
-def share_on_the_right(gland: Surface) -> float:
-    """Return the share of a gland's volume at x > 0."""
-    filled = voxelise(gland, grid_around(gland, (SPACING_MM,) * 3))
-    x = filled.to_ras(np.argwhere(filled.array)[:, ::-1])[:, 0]
-    return float((x > 0).mean())
+    return measure_features(gland).isthmus_area_mm2 == 0 and smaller_side(gland) > 0.1
 
 
 def print_single_lobes(model: TrainedModel, glands: list[Surface]) -> None:

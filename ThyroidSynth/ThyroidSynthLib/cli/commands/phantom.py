@@ -296,7 +296,7 @@ def _cohort_lines(written: GeneratedCohort) -> list[str]:
             "their voxels; see 'overlap_mm3' in the manifest."
         )
     if written.cut_by_grid:
-        lines.append(f"{counted(written.cut_by_grid, 'thyroid')} cut by the end of the grid.")
+        lines.append(f"Cut by the end of the grid: {counted(written.cut_by_grid, 'thyroid')}.")
     if written.incomplete:
         lines.append(
             f"In {written.incomplete} of them nodules of the distribution did not fit into the thyroid and were left "
